@@ -25,7 +25,7 @@ from nas.jobs.workspace import Workspace
 from nas.verification.manifest import Manifest
 from nas.verification.manifest_file import read_manifest
 from results.description import describe
-from search_spaces.compression_policy import LayerPolicy
+from search_spaces.compression_policy import FULL_PRECISION_BITS, LayerPolicy
 from search_spaces.quoting import quote
 
 _KEY = re.compile(r"[0-9a-fA-F]{1,16}")
@@ -115,7 +115,8 @@ def export_candidate_job(workspace: Workspace, found: FoundNetwork, request: Exp
 
 def _describe_run(manifest: Manifest) -> str:
     """How many layers run in integers, and that the others take their time where the policy rounds more."""
-    rounded = sum(policy != str(LayerPolicy()) for policy in manifest.policies.values())
+    bits = [LayerPolicy.parse(policy).weight_bits for policy in manifest.policies.values()]
+    rounded = sum(count != FULL_PRECISION_BITS for count in bits)
     said = f"{manifest.integer_layers} layers in integers, {manifest.float_layers} in floating point, in onnxruntime"
     if not manifest.integer_layers < rounded:
         return said

@@ -152,13 +152,17 @@ def refine_job(workspace: Workspace) -> StoredTable:
         workspace: The job, whose table is finished and whose networks were exported and timed.
 
     Raises:
-        ValueError: If the job asks for no latency, none was exported, or as `refine_table` describes.
+        ValueError: If the job asks for no latency, it has no table or has exported nothing; see `find_table`,
+            `list_exported` and `refine_table`.
         OSError: If the machine is busy, or changes meanwhile.
     """
     check_job(workspace)
-    exported, latency_ms = list_exported(workspace.database, workspace.job.name, workspace.space)
-    profiler = create_profiler(workspace.job.device.here())
-    return refine_table(workspace.table_request, exported, latency_ms, profiler, workspace.reporter)
+    job, request, reporter = workspace.job, workspace.table_request, workspace.reporter
+    if not job.search.table_costs:
+        raise ValueError(f"job {job.name!r} asks for no latency, so it has no table to refine; add latency_ms")
+    before = find_table(request, reporter)
+    found = list_exported(workspace.database, job.name, workspace.space, before.table.location)
+    return refine_table(request, before, *found, create_profiler(job.device.here()), reporter)
 
 
 def fit_job(workspace: Workspace) -> Fitted:

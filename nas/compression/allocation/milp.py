@@ -41,8 +41,8 @@ class MilpAllocator(Allocator):
 
     It is the program of HAWQ-V3 (Yao et al., ICML 2021, section 3.4) for any choices and costs: a binary variable for
     each choice, and one for each distinct entry of a table that several layers decide (`nas.one_hot_program`). Tables
-    that more than three layers decide, such as conversions behind an addition, are walked through layer by layer: there
-    is a variable for each choice in each state that their entries still depend on.
+    that more than three layers decide, such as conversions behind an addition, are walked through layer by layer,
+    unless a sweep could not take them: there is a variable for each choice in each state that entries still depend on.
 
     The result keeps the budgets to the last bit, though the solver has a tolerance. It first solves the program with
     slightly widened budgets. If the result exceeds a budget, it solves a second program, in which costs are added digit
@@ -132,10 +132,9 @@ class _Program:
     def _add_rows(self, terms: Sequence[Term]) -> list[Row]:
         """The tables of a cost as rows over variables; those of several groups get variables of their own."""
         regrouped = self._groups.regroup(terms)
-        rows = self._walk([term for term in regrouped if len(term.columns) > _MOST_READ])
-        for term in regrouped:
-            if rows and len(term.columns) > _MOST_READ:
-                continue
+        walked = self._walk([term for term in regrouped if len(term.columns) > _MOST_READ])
+        rows = [*walked]
+        for term in [term for term in regrouped if not walked or len(term.columns) <= _MOST_READ]:
             if len(term.columns) == 1:
                 rows.append(Row(self._values[term.columns[0]], term.table))
             else:
@@ -146,11 +145,13 @@ class _Program:
 
     def _walk(self, large: Sequence[Term]) -> list[Row]:
         """The rows of large tables, over the ways through what a sweep keeps open; none if that is too much."""
+        if not large:
+            return []
         try:
-            steps = plan_steps(self._groups.sizes, [(term.columns, term.table) for term in large]) if large else []
+            steps = plan_steps(self._groups.sizes, [(term.columns, term.table) for term in large])
         except Unsupported:
             return []
-        ways = self._shape.add_walk([step.merged for step in steps], self._values) if steps else []
+        ways = self._shape.add_walk([step.merged for step in steps], self._values)
         return [
             Row(own, entries.ravel()) for step, own in zip(steps, ways, strict=True) for entries in step.added.values()
         ]

@@ -85,7 +85,7 @@ def sweep(
         limits: What need not be found. The frontier is empty if no allocation costs as little as that.
 
     Raises:
-        Unsupported: If the choices of layers that are open at once have more than 4,096 combinations.
+        Unsupported: If too many combinations of choices go on differently; see `plan_steps`.
         OutOfTime: If the deadline has passed.
         SolverFailed: If the frontier takes too much memory.
     """

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from nas.compression.allocation.allocator import Unsupported
 from nas.one_hot_program import Integers, number_distinct
 
-_MOST_OPEN = 4096  # combinations of what is open before a layer and its choices: each has a frontier of its own
+_MOST_OPEN = 4096  # combinations of what is open before a layer, which has a frontier each, and its choices
 
 Scope = tuple[int, ...]
 
@@ -78,8 +78,9 @@ def plan_steps(sizes: Sequence[int], tables: Sequence[tuple[Scope, NDArray[Any]]
     for layer, size in enumerate(sizes):
         if not count * size <= _MOST_OPEN:
             raise Unsupported(
-                f"layers {_list_open(layer, tables)} stand in tables with layer {layer} or later ones, and their "
-                f"choices have {count * size:,} combinations, more than {_MOST_OPEN:,}; MilpAllocator takes such tables"
+                f"layers {_list_open(layer, tables)} stand in tables with layer {layer} or later ones, and what these "
+                f"tell apart has with its choices {count * size:,} combinations, more than {_MOST_OPEN:,}; "
+                "MilpAllocator takes such tables"
             )
         ending = {index: left.pop(index) for index in [*left] if left[index].scope == (layer,)}
         rows = [

@@ -112,7 +112,9 @@ class Repairer:
         Raises:
             ValueError: As for `fit`.
         """
-        network, outputs = self._fit_layers(policy) if not self._recipe.repairs else (self.fit(policy), None)
+        if self._recipe.repairs:
+            return outputs_on(self.fit(policy), self._data)
+        network, outputs = self._fit_layers(policy)
         return outputs_on(network, self._data) if outputs is None else outputs
 
     def _choose_variant(self, policy: CompressionPolicy) -> int:
@@ -145,7 +147,7 @@ class Repairer:
         yield from reversed(self._fit(policy, self._recipe.repairs))
         for subject in self._rounded:
             nearest = self._round(policy, subject)
-            yield from (self._repair_by(step, nearest, subject) for step in self._single_steps)
+            yield from (self._repair_by(step, copy.deepcopy(nearest), subject) for step in self._single_steps)
 
     def _make_variant(self, policy: CompressionPolicy, index: int) -> GraphNetwork:
         """One of them alone, by its place among them."""
@@ -167,12 +169,11 @@ class Repairer:
         return network
 
     def _repair_by(self, step: Repair | None, network: GraphNetwork, subject: CompressionSubject) -> GraphNetwork:
-        """A copy of a network after one repair or none."""
-        repaired = copy.deepcopy(network)
+        """A network after one repair in place, or none."""
         if step is not None:
             with torch.enable_grad():
-                step.repair(repaired, subject)
-        return repaired
+                step.repair(network, subject)
+        return network
 
     def _fit(self, policy: CompressionPolicy, repairs: Sequence[Repair]) -> list[GraphNetwork]:
         """The calibrated network whose layers are fitted one after the other, as it is and after each of the repairs.

@@ -73,16 +73,17 @@ def _sweep(problem: RoundingProblem, codes: Tensor, steps: Tensor, residual: Ten
         widths = columns[:, start:end]
         scale = power[:, start:end, None] * widths
         moves = torch.zeros_like(own)  # of the weight
-        for column in range(own.shape[1]):
-            best = block[:, column] + own[:, column] / scale[:, column]
-            change = best.round_().clamp_(-problem.largest, problem.largest) - block[:, column]
+        # views of all columns at once: to index them one by one takes longer than to compute
+        parts = zip(*(part.unbind(1) for part in (block, own, scale, moves, widths)), strict=True)
+        for column, (code, due, unit, move, width) in enumerate(parts):
+            change = (code + due / unit).round_().clamp_(-problem.largest, problem.largest).sub_(code)
             if kept is not None:
                 change *= kept[:, start + column]
             if change.any():
-                block[:, column] += change
-                moves[:, column] = change * widths[:, column]
+                code += change
+                move.copy_(change.mul_(width))
                 row = problem.gram[:, start + column, start + column + 1 : end, None]
-                own[:, column + 1 :].addcmul_(row, moves[:, None, column], value=-1)
+                own[:, column + 1 :].addcmul_(row, move[:, None], value=-1)
         if moves.any():
             changed = True
             codes[..., start:end] = block.mT

@@ -16,7 +16,7 @@ from search_spaces.joint_space import JointSpace
 
 
 def say_forecast(evaluations: int, subject: Subject, execution: Execution) -> None:
-    """Prints for how long candidates will be measured, by measuring some of few bits here, as Ray's workers may do.
+    """Prints for how long candidates will be measured, by measuring some of few bits on this machine.
 
     Where networks are repaired, those of uniform policies are made in several ways, which takes longer than others.
 
@@ -39,7 +39,7 @@ def say_forecast(evaluations: int, subject: Subject, execution: Execution) -> No
     among = f", uniform ones at {uniform_s:.2g} s" if uniform else ""
     on = "" if workers.count == 1 else f" on {workers.count} workers"
     if workers.ray_address is not None:
-        on += ", where they are as fast as this machine"
+        on += ", if the cluster is as fast as this machine"
     left = describe_duration(((evaluations - uniform) * each_s + uniform * uniform_s) / workers.count)
     execution.reporter.say(
         f"search   up to {evaluations} candidates at about {each_s:.2g} s each{among}{on}: about {left}, besides "

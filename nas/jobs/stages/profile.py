@@ -50,7 +50,7 @@ def profile(request: TableRequest, profiler: Profiler, reporter: Reporter) -> St
         )
     machine = profiler.fingerprint()
     finished = request.path(machine)
-    if (found := read_finished(finished)) is not None:
+    if (found := _read_finished(finished)) is not None:
         reporter.say(f"profile  done before: {finished}")
         return request.check(StoredTable(finished, found))
     if older := request.older(machine):
@@ -92,7 +92,7 @@ def find_table(request: TableRequest, reporter: Reporter) -> StoredTable:
     if request.given is not None:
         return _read_given(request, request.given, reporter)
     finished = request.path_here()
-    if (table := read_finished(finished)) is None:
+    if (table := _read_finished(finished)) is None:
         asked = " and ".join(request.search.table_costs)
         older = request.older(create_profiler(request.device.here()).fingerprint())
         raise ValueError(
@@ -110,10 +110,10 @@ def table_of_this_machine(request: TableRequest) -> LatencyTable | None:
     if request.given is not None:
         table = load_table(request.given)
         return table if table.fingerprint == create_profiler(table.device).fingerprint() else None
-    return read_finished(request.path_here()) or LatencyTable(request.device.here())
+    return _read_finished(request.path_here()) or LatencyTable(request.device.here())
 
 
-def read_finished(path: Path) -> LatencyTable | None:
+def _read_finished(path: Path) -> LatencyTable | None:
     """The measured table of a job; None if there is none yet.
 
     Raises:

@@ -11,33 +11,38 @@ from hardware.profiling.profiler import Profiler
 from hardware.tables.entry import LATENCY
 from hardware.tables.latency_table import LatencyTable
 from hardware.tables.pricing import tabulate_prices
-from hardware.tables.table_file import save_table
+from hardware.tables.table_file import load_table, save_table
 from nas.jobs.console.reporter import Reporter
 from nas.jobs.console.table_summary import describe_fit
 from nas.jobs.stage_folder import StageFolder
 from nas.jobs.stages.exact_costs import StoredTable
-from nas.jobs.stages.profile import calibrate_on_networks, find_table, read_finished
+from nas.jobs.stages.profile import calibrate_on_networks
 from nas.jobs.stages.table_request import TableRequest
 from results.database.results_database import ResultsDatabase
 from search_spaces.joint_space import JointSpace
 from search_spaces.population import Population
 
 
-def list_exported(database: ResultsDatabase, job: str, space: JointSpace) -> tuple[Population, list[float]]:
-    """The networks of a space that a job has exported and timed, and the latencies of their files in milliseconds.
+def list_exported(
+    database: ResultsDatabase, job: str, space: JointSpace, location: str
+) -> tuple[Population, list[float]]:
+    """The networks of a space that a job has exported and timed, and the latest latencies of their files in ms.
 
     Args:
         database: The database of the job.
         job: Its name.
         space: The space; networks of other policies, which were exported by key, are left out.
+        location: The device and the machine on which they were timed.
 
     Raises:
         ValueError: If there are none.
     """
-    rows, runs = database.frame(), database.runs()
-    rows = rows[rows["run"].isin(runs["run"][runs["job"] == job]) & rows["source"].isin(["exported", "finetuned"])]
+    rows, runs = database.frame(), database.runs()  # runs are in the order in which they began
+    ages = dict(zip(runs["run"][runs["job"] == job], range(len(runs)), strict=False))
+    exported = rows["source"].isin(["exported", "finetuned"]) & (rows["device"] == location)
+    rows = rows.assign(age=rows["run"].map(ages))[exported & rows["run"].isin(list(ages))]
     timed = rows[rows[LATENCY].notna()] if LATENCY in rows else rows[:0]
-    found = timed.drop_duplicates("key", keep="last").sort_values("key")
+    found = timed.sort_values(["age", "sequence"]).drop_duplicates("key", keep="last").sort_values("key")
     candidates, latency_ms = [], []
     for key, measured_ms in zip(found["key"], found[LATENCY] if len(found) else (), strict=True):
         candidate = database.candidate(str(key))
@@ -56,35 +61,43 @@ def list_exported(database: ResultsDatabase, job: str, space: JointSpace) -> tup
 
 
 def refine_table(
-    request: TableRequest, exported: Population, latency_ms: Sequence[float], profiler: Profiler, reporter: Reporter
+    request: TableRequest,
+    before: StoredTable,
+    exported: Population,
+    latency_ms: Sequence[float],
+    profiler: Profiler,
+    reporter: Reporter,
 ) -> StoredTable:
     """Calibrates the table of a job anew, on networks that were exported besides random ones; it is another table.
 
     All are timed now. The table of the job stays as it is, with the searches that went by it.
 
     Args:
-        request: The table of the job, which is finished.
+        request: The table that the job asks for.
+        before: That table, which is finished.
         exported: Networks that were exported.
         latency_ms: The latencies of their files, by which it is said what the calibration changes.
         profiler: Measures on this machine.
         reporter: Where progress is shown.
 
     Raises:
-        ValueError: If there is no table, it is of another machine, or it cannot be calibrated; see `find_table`.
+        ValueError: If the table is of another machine, cannot be calibrated, or was refined before and damaged.
         OSError: If the machine is busy, or changes meanwhile.
     """
-    before, machine = find_table(request, reporter), profiler.fingerprint()
+    machine = profiler.fingerprint()
     if before.table.fingerprint != machine:
         raise ValueError(f"{before.path} is of another machine than this one, which cannot refine it; measure this one")
     keys = [candidate.key for candidate in exported.candidates]
     path = request.path(machine, keys)
-    table = read_finished(path)
-    if table is None:
+    stage = StageFolder(path.parent)
+    if stage.holds(path.name):
+        table = load_table(path)
+    else:
         path.parent.mkdir(parents=True, exist_ok=True)
         table = calibrate_on_networks(request, before.table, profiler, reporter, exported)
         check_unchanged(machine, profiler)
         save_table(table, path)
-        StageFolder(path.parent).record(path.name)
+        stage.record(path.name)
     errors = [_find_error(one, exported, latency_ms) for one in (before.table, table)]
     reporter.say(
         f"profile  {len(keys)} exported networks were {errors[0]:.1f} % off on average, and are {errors[1]:.1f} % off "

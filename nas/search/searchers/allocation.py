@@ -219,7 +219,9 @@ class AllocationSearcher(Searcher):
     def _allocate(self, model: DamageModel, factors: FloatArray, weights: FloatArray, points: int) -> Genes:
         """Allocations of least damage by a corrected table, shape (n, d) with n at most `points`."""
         damage, pairs = model.correct(factors)
-        return self._costs.allocate(damage, weights, points, pairs)
+        found = self._costs.allocate(damage, weights, points, pairs)
+        self.notes = self._costs.notes  # of a sweep that was too large for the first time, too
+        return found
 
     def _forget(self, population: Population, costs: FloatArray) -> None:
         """Waits for candidates no more: their costs are told, or infinite where they could not be measured."""

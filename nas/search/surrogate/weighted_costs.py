@@ -35,7 +35,7 @@ class WeightedCosts:
 
     Widths of groups of channels are allocated like policies of layers: a layer costs what they and its policy decide. A
     sweep takes them in the order of the layers, so that few are open at once. A cost whose tables are too large, or
-    keep too many genes open at once, is replaced by the nearest sum over genes; so are all costs if their tables
+    keep too many genes open at once, is replaced by the nearest sum over genes; so are all with such tables if these
     together keep too many open. Frontiers are then near ones; candidates are judged by their exact costs all the same.
 
     Where limits on these costs are budgets of allocations, frontiers of one cost end at its limit, and where several
@@ -148,7 +148,7 @@ class WeightedCosts:
         except (Unsupported, SolverFailed):
             if not any(joint for _, joint in self._swept):
                 raise
-            self._swept = [*map(self._fit, range(len(self._costs)))]
+            self._swept = [self._fit(at) if joint else (alone, joint) for at, (alone, joint) in enumerate(self._swept)]
             return self._sweep(damage, weights, pairs)
 
     def _weigh(self, weights: FloatArray) -> tuple[PerLayer, Joint]:
@@ -186,7 +186,7 @@ class WeightedCosts:
         features, values = population.one_hot(), self._costs[column](population.genes)
         # one-hot features of a layer sum to 1: the least norm among equal fits shares a constant out evenly
         weights = np.linalg.lstsq(features, values, rcond=None)[0]
-        error = np.abs(features @ weights - values).mean() / np.abs(values).mean()
+        error = np.abs(features @ weights - values).mean() / (np.abs(values).mean() or 1.0)
         self._errors[self._names[column]] = 100 * float(error)
         return self._arrange(tuple(np.split(weights, np.cumsum(self._space.cardinalities)[:-1])), ())
 
