@@ -100,8 +100,14 @@ def _check_in_openvino(content: bytes, manifest: Manifest, samples: Samples) -> 
     except RuntimeError as error:
         return Check(_OPENVINO, False, f"it must load and run the file, and says {describe_error(error)}")
     agreement = Reference(outputs, manifest.kind == "quantized", manifest.output_step).compare(given, exact=False)
+    if agreement.fault:
+        fault = agreement.fault.replace("onnxruntime", "OpenVINO")
+        made_for, hint = manifest.target.runtime, ""
+        if made_for != "openvino":
+            hint = f"; it was exported for {made_for}: nas export KEY --runtime 'openvino>=2025.0'"
+        return Check(_OPENVINO, False, fault + hint)
     found = f"{agreement.detail}; {integers} of {layers} layers run in integers in OpenVINO {read_version()}"
-    return Check(_OPENVINO, not agreement.fault, agreement.fault or found)
+    return Check(_OPENVINO, True, found)
 
 
 def _check_parity(content: bytes, manifest: Manifest, samples: Samples, optimized: bool, exact: bool) -> Check:

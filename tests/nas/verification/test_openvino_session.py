@@ -76,6 +76,8 @@ def test_a_file_alone_is_checked_in_openvino(tmp_path: Path, monkeypatch: pytest
         assert "of 1 layers run in integers in OpenVINO" in right.detail
     wrong = verify(FLOAT, INPUTS[:, :2])
     assert wrong.passed is False
+    assert wrong.detail.startswith("OpenVINO must agree with torch")
+    assert wrong.detail.endswith("it was exported for onnxruntime: nas export KEY --runtime 'openvino>=2025.0'")
     assert len(verify_file(export(tmp_path, FLOAT))) == len(verify_file(tmp_path / "net.onnx", in_openvino=True)) - 1
 
 
