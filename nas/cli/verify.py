@@ -13,7 +13,6 @@ import typer
 if TYPE_CHECKING:
     from nas.verification.check import Check
 
-
 FAILED = 1  # the exit code where a check failed
 
 

@@ -14,7 +14,7 @@ from nas.verification.layers import LayerGraph
 from nas.verification.manifest import Manifest
 from nas.verification.manifest_file import read_manifest, read_samples
 from nas.verification.onnx_reader import read_graph
-from nas.verification.openvino_session import open_openvino
+from nas.verification.openvino_session import as_session
 from nas.verification.parity import Reference
 from nas.verification.sessions import open_session, optimize, run_session
 from nas.verification.structure import (
@@ -95,8 +95,9 @@ def _check_in_openvino(content: bytes, manifest: Manifest, samples: Samples) -> 
     """Whether outputs in OpenVINO, whose kernels round in their own way, are those of torch."""
     inputs, outputs = samples
     try:
-        given = run_session(open_openvino(content), inputs)
-        integers, layers = count_integer_layers(compile_openvino(content))
+        model = compile_openvino(content)
+        given = run_session(as_session(model), inputs)
+        integers, layers = count_integer_layers(model)
     except RuntimeError as error:
         return Check(_OPENVINO, False, f"it must load and run the file, and says {describe_error(error)}")
     agreement = Reference(outputs, manifest.kind == "quantized", manifest.output_step).compare(given, exact=False)

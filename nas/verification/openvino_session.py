@@ -27,8 +27,8 @@ class _Argument:
 class _OpenVinoSession:
     """What is used of an `onnxruntime.InferenceSession`, on one thread of the CPU."""
 
-    def __init__(self, model: bytes) -> None:
-        self._model = compile_openvino(model)
+    def __init__(self, model: openvino.CompiledModel) -> None:
+        self._model = model
 
     def get_inputs(self) -> list[_Argument]:
         return [_Argument(one.get_any_name(), _read_shape(one.partial_shape)) for one in self._model.inputs]
@@ -38,20 +38,26 @@ class _OpenVinoSession:
         return [np.array(found[one]) for one in self._model.outputs]
 
 
-def open_openvino(
-    model: bytes, asker: str = "an export for openvino, which is checked in it,"
-) -> onnxruntime.InferenceSession:
+def open_openvino(model: bytes) -> onnxruntime.InferenceSession:
     """A model in OpenVINO, on one thread of the CPU; it has the methods `get_inputs` and `run` of a session.
 
     Args:
         model: An ONNX file.
-        asker: What needs OpenVINO, for the error.
 
     Raises:
         ValueError: If OpenVINO is not installed.
         RuntimeError: If it cannot load the file.
     """
-    check_openvino(asker)
+    check_openvino("an export for openvino, which is checked in it,")
+    return as_session(compile_openvino(model))
+
+
+def as_session(model: openvino.CompiledModel) -> onnxruntime.InferenceSession:
+    """A compiled model, with the methods `get_inputs` and `run` of a session.
+
+    Args:
+        model: A result of `compile_openvino`.
+    """
     return cast("onnxruntime.InferenceSession", _OpenVinoSession(model))
 
 

@@ -37,7 +37,8 @@ def test_the_frontier_is_that_of_all_allocations(space: JointSpace, joint: list[
     named = zip(("macs", "weight_bytes"), costs, strict=True)
     objectives = tuple(Objective(METRICS[name], AdditiveEvaluator(cost)) for name, cost in named)
     weighted = WeightedCosts(SearchProblem(space, objectives), [0, 1])
-    damage = tuple(np.sort(RNG.uniform(0.0, 1.0, 3)) for _ in range(3))
+    rng = np.random.default_rng(1)  # of its own: what other tests have drawn before does not matter
+    damage = tuple(np.sort(rng.uniform(0.0, 1.0, 3)) for _ in range(3))
     weights = np.array([0.7, 0.3])
     frontier = weighted.find_frontier(damage, weights)
     everything = np.array([*product(range(3), repeat=3)], dtype=np.int16)
@@ -47,7 +48,7 @@ def test_the_frontier_is_that_of_all_allocations(space: JointSpace, joint: list[
     best = np.array([harm[scaled <= cost + 1e-9].min() for cost in frontier.costs])
     assert frontier.damages == pytest.approx(best)
     assert frontier.damages[-1] == pytest.approx(harm.min())
-    assert len(frontier.costs) >= 3
+    assert len(frontier.costs) > 3
     assert weighted.notes == ()
 
 
